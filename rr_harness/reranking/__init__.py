@@ -1,0 +1,5 @@
+"""From a pool to its scores. Nothing heavy is imported here."""
+
+from rr_harness.reranking.stage import Reranker, open_reranker, score_pools
+
+__all__ = ["Reranker", "open_reranker", "score_pools"]

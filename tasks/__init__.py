@@ -1,0 +1,1 @@
+"""Task files of rr-harness for lm-evaluation-harness."""
