@@ -248,7 +248,9 @@ class RewardRanker(LM):  # type: ignore[misc]
 
     def _draw(self, generator: Any, problems: Sequence[Problem], quiet: bool) -> list[Pool]:
         """Draw candidates, or take up those an earlier, perhaps killed, run has drawn."""
-        with tqdm(total=len(problems), desc="Drawing candidates", disable=quiet) as bar:
+        with tqdm(
+            total=len(problems), desc="Drawing candidates", disable=quiet, mininterval=1
+        ) as bar:
             draw = functools.partial(
                 generate_pools, generator, problems, self.sampling, on_progress=_reach(bar)
             )
@@ -356,8 +358,8 @@ def _run_name(arguments: Mapping[str, Any]) -> str:
     """Return ``<generator>+<reranker>-n10`` for lm_eval's output folder."""
     parts = [arguments["generator"], arguments.get("reranker")]
     stems = [Path(str(part)).name.split(".jsonl")[0] for part in parts if part]
-    default = "all" if arguments.get("backend") == "replay" else 10
-    return f"{'+'.join(stems)}-n{arguments.get('n', default)}"
+    n = arguments.get("n", None if arguments.get("backend") == "replay" else 10)
+    return "+".join(stems) + (f"-n{n}" if n is not None else "")
 
 
 def candidate_store() -> Path:

@@ -113,7 +113,7 @@ def _cut(text: str, stop_tokens: Sequence[str]) -> str:
 def _executed(responses: list[Response], docs: Sequence[Mapping[str, Any]]) -> list[Response]:
     pools = [response.pool for response in responses]
     programs = len({program_of(p.problem, c).key for p in pools for c in p.candidates})
-    with Engine() as engine, tqdm(total=programs, desc="Executing programs") as bar:
+    with Engine() as engine, tqdm(total=programs, desc="Executing programs", mininterval=1) as bar:
         verdicts = execute_pools(pools, engine, on_outcome=lambda *_: bar.update())
         sidecar.toolchains.update(engine.toolchains())
     executed = list(attach_verdicts(pools, verdicts))

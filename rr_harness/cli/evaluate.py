@@ -19,7 +19,7 @@ from rr_harness.cli.options import json_option, pool_argument
 )
 @json_option
 def command(pool: Path, by: str | None, json_file: Path | None) -> None:
-    r"""Print the best-of-n of every selection rule on the executed POOL.
+    """Print the best-of-n of every selection rule on the executed POOL.
 
     Each rule picks one of the n candidates of a problem; best-of-n is the share of problems whose
     pick passes. Beside it: pass@1 (one candidate drawn at random), the oracle (any passes), and

@@ -35,7 +35,7 @@ _SYNC_EVERY = 200  # verdicts; a power cut loses at most these, a killed process
 )
 @output_option
 def command(pool: Path, workers: int | None, timeout: float | None, output: Path) -> None:
-    r"""Run every candidate of POOL against its tests, each in a sandbox of its own.
+    """Run every candidate of POOL against its tests, each in a sandbox of its own.
 
     Verdicts found in POOL are not trusted but made anew. Identical programs run once. Killed
     half-way, the same command goes on where it stopped.

@@ -64,7 +64,7 @@ def command(
     device: str | None,
     output: Path,
 ) -> None:
-    r"""Draw n candidates for every problem of a suite into a pool file.
+    """Draw n candidates for every problem of a suite into a pool file.
 
     Killed half-way, the same command goes on where it stopped and gives the same bytes.
 

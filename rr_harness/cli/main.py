@@ -42,7 +42,7 @@ class _Commands(click.Group):
 @click.version_option(__version__, prog_name="rr-harness")
 @click.option("-v", "--verbose", is_flag=True, help="Log what is done, to standard error.")
 def cli(verbose: bool) -> None:
-    r"""Pick the right program out of n.
+    """Pick the right program out of n.
 
     A pool file holds problems with their candidates; every stage reads one and writes one:
 

@@ -30,7 +30,7 @@ from rr_harness.cli.options import (
 def command(
     pool: Path, reranker: str, batch_size: int, dtype: str, device: str | None, output: Path
 ) -> None:
-    r"""Score every candidate of POOL with a reranker; scores of other rerankers stay.
+    """Score every candidate of POOL with a reranker; scores of other rerankers stay.
 
     \b
     rr-harness score pool.jsonl --reranker ./reranker --output scored.jsonl

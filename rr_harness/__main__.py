@@ -1,0 +1,5 @@
+"""``python -m rr_harness``."""
+
+from rr_harness.cli.main import main
+
+main()
