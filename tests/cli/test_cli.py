@@ -13,7 +13,6 @@ import pytest
 from rr_harness.pools import read_pools, write_pools
 from rr_harness.records import pool_to_json
 
-
 QUICK = ("--timeout", "3")  # the bundled pool has an endless loop
 
 
