@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from importlib.resources import files
@@ -95,6 +96,7 @@ def _from_humanevalpack(language: str, row: Json) -> Problem:
     if language == "js":
         # console.assert only prints; the tests mean a failed one to be a failure.
         tests = "console.assert = require('node:assert').ok;\n" + tests
+    tests = _startable(language, tests)
     prompt = row.get("test_setup", "") + "\n" + row["prompt"] if language == "go" else row["prompt"]
     return _problem(row, row["task_id"], language, prompt, tests, [])
 
@@ -107,7 +109,15 @@ def _from_mbxp(language: str, row: Json) -> Problem:
         # lodash is no part of node; its isEqual differs for values these tests do not use.
         shim = "const _ = { isEqual: require('node:util').isDeepStrictEqual }"
         tests = tests.replace('const _ = require("lodash")', shim)
+    tests = _startable(language, tests)
     return _problem(row, row["task_id"], language, row["prompt"], tests, [])
+
+
+def _startable(language: str, tests: str) -> str:
+    """Rename the class that has Java's main: as with MultiPL-E's evaluator, Problem is started."""
+    if language != "java":
+        return tests
+    return re.sub(r"^(?:public )?class Main\b", "class Problem", tests, flags=re.MULTILINE)
 
 
 def _problem(

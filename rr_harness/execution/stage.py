@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from rr_harness.execution.engine import Engine, Outcome, Program
-
 from rr_harness.records import Candidate, Pool, Problem, Verdict, program_text
 
 OnOutcome = Callable[[Program, Outcome], None]

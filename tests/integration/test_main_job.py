@@ -128,6 +128,7 @@ def host():
             tasks=[task],
             task_manager=manager,
             limit=limit,
+            gen_kwargs="max_gen_toks=24",
             device="cpu",
             confirm_run_unsafe_code=True,
             bootstrap_iters=0,
