@@ -1,6 +1,6 @@
 """What the start-up hook and the help text cost.
 
-``python -m benchmarks.startup [PAIRS]``: paired process starts, the hook on and off in random order;
+``python -m benchmarks.startup [PAIRS]``: paired process starts, hook on and off in random order;
 the median difference with its 95 % bootstrap interval. Then the time of ``rr-harness --help``.
 """
 
