@@ -18,7 +18,7 @@ from lm_eval_rr import sidecar
 from lm_eval_rr.docs import to_doc, to_problem
 from lm_eval_rr.model import fail_cleanly, load_reranker, resolve_rule
 from lm_eval_rr.response import Response
-from rr_harness.execution import Engine
+from rr_harness.execution import Engine, toolchain_versions
 from rr_harness.execution.stage import attach_verdicts, execute_pools, program_of
 from rr_harness.generation.replay import ReplayGenerator
 from rr_harness.metrics import best_of_k, recovered_gap
@@ -115,7 +115,7 @@ def _executed(responses: list[Response], docs: Sequence[Mapping[str, Any]]) -> l
     programs = len({program_of(p.problem, c).key for p in pools for c in p.candidates})
     with Engine() as engine, tqdm(total=programs, desc="Executing programs", mininterval=1) as bar:
         verdicts = execute_pools(pools, engine, on_outcome=lambda *_: bar.update())
-        sidecar.toolchains.update(engine.toolchains())
+    sidecar.toolchains.update(toolchain_versions(pool.problem.language for pool in pools))
     executed = list(attach_verdicts(pools, verdicts))
     sidecar.keep(str(docs[0]["task"]), executed)
     return [Response(r, pool, r.rule) for r, pool in zip(responses, executed, strict=True)]

@@ -44,7 +44,7 @@ def command(pool: Path, workers: int | None, timeout: float | None, output: Path
     rr-harness execute pool.jsonl --output executed.jsonl
     """
     from rr_harness.cli.progress import progress
-    from rr_harness.execution import Engine, Limits
+    from rr_harness.execution import Engine, Limits, toolchain_versions
     from rr_harness.execution.stage import attach_verdicts, execute_pools, program_of
     from rr_harness.pools import Journal, file_digest, read_pools
     from rr_harness.provenance import provenance
@@ -63,7 +63,7 @@ def command(pool: Path, workers: int | None, timeout: float | None, output: Path
         ):
             bar.advance(len(known))
             verdicts = execute_pools(read_pools(pool), engine, known, _keep(journal, bar))
-            toolchains = engine.toolchains()
+        toolchains = toolchain_versions(item.problem.language for item in read_pools(pool))
         executed = attach_verdicts(read_pools(pool), verdicts)
         journal.finish(executed, {**provenance(), "toolchains": toolchains})
     counts = Counter(map(str, verdicts.values()))

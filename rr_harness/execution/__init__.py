@@ -9,6 +9,7 @@ from rr_harness.execution.languages import (
     Toolchain,
     canonical_language,
     find_language,
+    toolchain_versions,
 )
 from rr_harness.execution.probe import Layer, probe
 from rr_harness.execution.sandbox import Limits
@@ -26,4 +27,5 @@ __all__ = [
     "canonical_language",
     "find_language",
     "probe",
+    "toolchain_versions",
 ]

@@ -10,12 +10,13 @@ import os
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from dataclasses import replace
 from types import TracebackType
 from weakref import WeakSet
 
 from rr_harness.errors import SandboxUnavailable
 from rr_harness.execution.judge import Outcome, Program, judge
-from rr_harness.execution.languages import canonical_language, find_language
+from rr_harness.execution.languages import find_language
 from rr_harness.execution.probe import probe
 from rr_harness.execution.sandbox import Limits, SandboxFailed
 from rr_harness.execution.supervise import Leash
@@ -27,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 _AHEAD = 4  # programs taken and not yet given back, for each worker
 
-# A signal that comes just before the wait, or to another thread, does not end it: so it ends itself.
+# A signal just before the wait, or to another thread, does not end it: so it ends itself.
 _CTRL_C_SECONDS = 0.5
 
 _Run = Generator[tuple[Program, Outcome], None, None]
@@ -57,7 +58,6 @@ class Engine:
         self._workers = workers or len(os.sched_getaffinity(0))
         self._limits = limits or Limits()
         self._checked = False
-        self._toolchains: dict[str, str] = {}
         self._runs: WeakSet[_Run] = WeakSet()
 
     def __enter__(self) -> Engine:
@@ -77,16 +77,13 @@ class Engine:
         for run in list(self._runs):
             run.close()
 
-    def toolchains(self) -> dict[str, str]:
-        """Return the version for each language used so far, for results."""
-        return dict(self._toolchains)
-
     def run(self, programs: Iterable[Program]) -> Iterator[tuple[Program, Outcome]]:
         """Run programs and give each back with its outcome, in order of completion.
 
         Programs are taken from the iterable as they are needed, by the caller's thread; while it
-        makes the next one, finished outcomes wait. Equal programs are executed once. Closing the
-        iterator ends what is running.
+        makes the next one, finished outcomes wait. Equal programs are executed once; those that
+        come after it has finished get its outcome without the output. Closing the iterator ends
+        what is running.
 
         Raises:
             SandboxUnavailable: the sandbox does not hold; nothing was run.
@@ -117,9 +114,11 @@ class Engine:
                         futures.add(pool.submit(self._execute, key, program, leash))
                 done, futures = wait(futures, _CTRL_C_SECONDS, return_when=FIRST_COMPLETED)
                 for future in done:
-                    key, finished[key] = future.result()
+                    key, outcome = future.result()
+                    # Kept for later equal programs, but small: a run may have millions.
+                    finished[key] = replace(outcome, stdout="", stderr="")
                     for program in waiting.pop(key):
-                        yield program, finished[key]
+                        yield program, outcome
 
     @contextmanager
     def _pool(self, leash: Leash) -> Iterator[ThreadPoolExecutor]:
@@ -143,7 +142,6 @@ class Engine:
         if toolchain is None:
             missing = f"no toolchain for language {language.name!r}: {language.install}"
             return Outcome(Verdict.NO_TOOLCHAIN, stderr=missing)
-        self._toolchains[canonical_language(program.language)] = toolchain.version
         try:
             return judge(program, language, toolchain, self._limits, leash)
         except SandboxFailed as error:

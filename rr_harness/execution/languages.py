@@ -17,7 +17,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
@@ -127,7 +127,7 @@ class _Driver:
         file_name: name of the program text.
         install: what to type to get the toolchain.
         programs: names of the executables, the one asked for its version first.
-        syntax_sign: text in standard error that means a syntax error, as in MultiPL-E.
+        syntax_signs: texts in standard error that mean a syntax error, as in MultiPL-E.
         memory_signs: texts in standard error that mean memory exhaustion.
     """
 
@@ -135,7 +135,7 @@ class _Driver:
     file_name: str
     install: str
     programs: ClassVar[tuple[str, ...]] = ()
-    syntax_sign: ClassVar[str] = ""
+    syntax_signs: ClassVar[tuple[str, ...]] = ()
     memory_signs: ClassVar[tuple[str, ...]] = ()
 
     def toolchain(self) -> Toolchain | None:
@@ -145,7 +145,7 @@ class _Driver:
         return None
 
     def diagnose(self, stderr: str) -> Verdict:
-        if self.syntax_sign and self.syntax_sign in stderr:
+        if any(sign in stderr for sign in self.syntax_signs):
             return Verdict.SYNTAX_ERROR
         if any(sign in stderr for sign in self.memory_signs):
             return Verdict.OUT_OF_MEMORY
@@ -162,7 +162,8 @@ class Python(_Driver):
     name = "py"
     file_name = "program.py"
     install = "apt-get install python3"
-    syntax_sign = "SyntaxError"
+    # MultiPL-E knows the first only; the others are kinds of it, for a program that cannot start.
+    syntax_signs = ("SyntaxError", "IndentationError", "TabError")
     memory_signs = ("MemoryError",)
 
     def toolchain(self) -> Toolchain | None:
@@ -185,7 +186,7 @@ class Shell(_Driver):
     file_name = "program.sh"
     install = "apt-get install bash"
     programs = ("bash",)
-    syntax_sign = "syntax error"
+    syntax_signs = ("syntax error",)
     memory_signs = ("cannot allocate", "Cannot allocate memory")
 
     def run_command(self, toolchain: Toolchain, memory_mib: int) -> Command:
@@ -336,3 +337,21 @@ def find_language(name: str) -> Language | None:
         logger.warning("%s", error)
         return None
     return driver
+
+
+def toolchain_versions(spellings: Iterable[str]) -> dict[str, str]:
+    """Return the versions of the toolchains behind some languages, for results.
+
+    Args:
+        spellings: any names of languages.
+
+    Returns:
+        Canonical name to version; a language without a toolchain here is left out.
+    """
+    versions = {}
+    for name in sorted({canonical_language(spelling) for spelling in spellings}):
+        language = find_language(name)
+        toolchain = language.toolchain() if language else None
+        if toolchain:
+            versions[name] = toolchain.version
+    return versions

@@ -15,6 +15,7 @@ from rr_harness.execution import (
     canonical_language,
     find_language,
     languages,
+    toolchain_versions,
 )
 from rr_harness.records import IOTest, Verdict
 from rr_harness.suites import MULTIPLE_LANGUAGES
@@ -84,8 +85,8 @@ def test_a_program_gets_its_verdict(language: str, verdict: Verdict) -> None:
         [(_, outcome)] = engine.run([Program(language, PROGRAMS[language][verdict])])
         assert outcome.verdict is verdict, outcome
         assert outcome.passed is (verdict is Verdict.OK)
-        assert list(engine.toolchains()) == [language]
-        assert any(character.isdigit() for character in engine.toolchains()[language])
+    versions = toolchain_versions([language])
+    assert any(character.isdigit() for character in versions[language])
 
 
 @pytest.mark.toolchain("cpp")
@@ -156,7 +157,7 @@ def test_a_missing_toolchain_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> N
     try:
         with Engine(1) as engine:
             [(_, outcome)] = engine.run([Program("cpp", "int main() {}")])
-            assert engine.toolchains() == {}
+        assert toolchain_versions(["cpp", "cobol"]) == {}
     finally:
         languages._installed.cache_clear()
     assert outcome.verdict is Verdict.NO_TOOLCHAIN
