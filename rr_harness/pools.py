@@ -13,6 +13,7 @@ import gzip
 import hashlib
 import io
 import json
+import math
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,7 +22,15 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from rr_harness.errors import BadInput, RRHarnessError
-from rr_harness.records import Json, Pool, Problem, pool_from_json, pool_to_json, problem_from_json
+from rr_harness.records import (
+    Json,
+    Pool,
+    Problem,
+    pool_from_json,
+    pool_to_json,
+    problem_from_json,
+    problem_to_json,
+)
 
 
 def dump_line(data: Json) -> str:
@@ -65,16 +74,23 @@ def read_rows(path: Path) -> Iterator[tuple[int, Any]]:
         raise BadInput(f"{path}:{number + 1}: broken gzip file ({error}); copy it again") from None
 
 
-def _parse(path: Path, number: int, line: str) -> Any:
+def _parse(path: Path, number: int, line: str | bytes) -> Any:
     try:
-        return json.loads(line, parse_constant=_refuse_constant)
+        return json.loads(line, parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
-        cut = "" if line.endswith("\n") else " (the last line is cut off)"
+        cut = "" if line[-1:] in ("\n", b"\n") else " (the last line is cut off)"
         raise BadInput(f"{path}:{number}: expected one JSON object a line{cut}: {error}") from None
 
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text} is too large for a number")
+    return value
 
 
 def read_pools(path: Path | str) -> Iterator[Pool]:
@@ -101,20 +117,15 @@ def read_pools(path: Path | str) -> Iterator[Pool]:
         raise BadInput(f"{path}: is empty, expected one pool a line")
 
 
-def read_problems(path: Path | str, language: str | None = None) -> Iterator[Problem]:
-    """Yield the problems of a JSON Lines file in the fields of MultiPL-E.
-
-    Args:
-        path: the file; a pool file is one too.
-        language: used for rows without a ``language`` field.
-    """
+def read_problems(path: Path | str) -> Iterator[Problem]:
+    """Yield the problems of a JSON Lines file in MultiPL-E's fields; a pool file is one too."""
     path = Path(path)
     empty = True
     for number, row in read_rows(path):
         try:
             if not isinstance(row, dict):
                 raise BadInput(f"expected a JSON object, got {type(row).__name__}")
-            yield problem_from_json({"language": language, **row})
+            yield problem_from_json(row)
         except BadInput as error:
             raise BadInput(f"{path}:{number}: {error}") from None
         empty = False
@@ -128,12 +139,21 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def how_made(path: Path) -> Json | None:
+    """Return what ``FILE.run.json`` says of how a file was made; None if there is none."""
+    try:
+        text = path.with_name(path.name + ".run.json").read_text(encoding="utf-8")
+        made = json.loads(text)
+    except (OSError, ValueError):
+        return None
+    return made if isinstance(made, dict) else None
+
+
 def problems_digest(problems: Iterable[Problem]) -> str:
-    """Return a digest of what a generator sees of the problems: names, prompts, stop tokens."""
+    """Return the SHA-256 of all that the problems say."""
     digest = hashlib.sha256()
     for problem in problems:
-        seen = [problem.language, problem.name, problem.prompt, *problem.stop_tokens]
-        digest.update(json.dumps(seen).encode())
+        digest.update(json.dumps(problem_to_json(problem), sort_keys=True).encode())
     return digest.hexdigest()
 
 
@@ -142,21 +162,31 @@ def problems_digest(problems: Iterable[Problem]) -> str:
 
 def write_atomically(path: Path, chunks: Iterable[str]) -> None:
     """Write a text file (gzipped if named ``.gz``) so that it is there whole or not at all."""
+    if path.is_dir():
+        raise BadInput(f"{path}: is a folder, expected a file name")
     temporary = path.with_name(path.name + ".tmp")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with temporary.open("wb") as raw:
-        if path.suffix == ".gz":
+    try:
+        _write_synced(temporary, path.suffix == ".gz", chunks)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _write_synced(path: Path, packed: bool, chunks: Iterable[str]) -> None:
+    with path.open("wb") as raw:
+        if packed:
             # No name and no time in the header: same content, same bytes.
-            with gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed:
+            with gzip.GzipFile("", "wb", 6, raw, mtime=0) as stream:
                 for chunk in chunks:
-                    packed.write(chunk.encode())
+                    stream.write(chunk.encode())
         else:
             for chunk in chunks:
                 raw.write(chunk.encode())
         raw.flush()
         os.fsync(raw.fileno())
-    temporary.replace(path)
-    _sync_folder(path.parent)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -227,24 +257,23 @@ class Journal:
             self._check_finished()
             self.complete = True
             self.path.unlink(missing_ok=True)
-        elif not whole:
+        elif len(whole) <= 1:  # nothing is finished: another configuration may start here
             stream.truncate(0)
             self._write(self.config)
         else:
-            rows = [_parse(self.path, i, line.decode()) for i, line in enumerate(whole, start=1)]
+            rows = [_parse(self.path, i, line) for i, line in enumerate(whole, start=1)]
             self._check(self.path, rows[0])
             self.entries = rows[1:]
             stream.truncate(sum(map(len, whole)))
 
     def _check_finished(self) -> None:
-        try:
-            made_with = json.loads(self.run_file.read_text(encoding="utf-8"))["config"]
-        except (OSError, ValueError, KeyError, TypeError):
+        made_with = (how_made(self.output) or {}).get("config")
+        if not isinstance(made_with, dict):
             self.path.unlink(missing_ok=True)
             raise BadInput(
                 f"{self.output}: exists and does not say how it was made; "
                 "choose another --output or delete it"
-            ) from None
+            )
         try:
             self._check(self.output, made_with)
         except BadInput:

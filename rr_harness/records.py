@@ -8,6 +8,7 @@ that is null or empty means the same as an absent one; ``extra`` remembers that 
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -181,7 +182,12 @@ FORMS = ("completion", "program")
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float can hold
+        return False
 
 
 def _is_strings(value: object) -> bool:
@@ -293,8 +299,13 @@ def _candidate_from_json(data: object, at: str) -> Candidate:
     found = _known(data, _CANDIDATE_FIELDS, {"completion"}, at)
     extra = _rest(data, _CANDIDATE_FIELDS)
     if "verdict" in found:
-        found["verdict"] = Verdict(found["verdict"])
-        extra.pop("passed", None)  # null beside a verdict is the verdict's own
+        verdict = found["verdict"] = Verdict(found["verdict"])
+        extra.pop("passed", None)  # null or absent beside a verdict: the verdict says it
+        if found.setdefault("passed", verdict.passed) is not verdict.passed:
+            raise BadInput(
+                f"field '{at}passed': expected {json.dumps(verdict.passed)} beside verdict "
+                f"{str(verdict)!r}, got {json.dumps(found['passed'])}"
+            )
     return Candidate(**found, extra=extra)
 
 

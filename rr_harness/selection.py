@@ -80,17 +80,17 @@ def scored_by(scorer: str) -> Rule:
 
 
 def find_rule(name: str, scorers: Sequence[str] = ()) -> Rule:
-    """Return the rule of a name: a registered selector, or a scorer that is in the pool.
+    """Return the rule of a name: a scorer that is in the pool, or a registered selector.
 
     Raises:
         BadInput: neither; the message names the nearest known one.
     """
+    if name in scorers:
+        return scored_by(name)
     if name in names("selectors"):
         rule: Rule = load("selectors", name)
         return rule
-    if name in scorers:
-        return scored_by(name)
-    raise unknown_name("rule", name, [*names("selectors"), *scorers])
+    raise unknown_name("rule", name, {*names("selectors"), *scorers})
 
 
 def choose(scores: Sequence[float]) -> int:

@@ -68,11 +68,6 @@ class Suite:
 # --- rows of the data sets to problems -----------------------------------------------------
 
 
-def _from_multiple(row: Json) -> Problem:
-    problem = problem_from_json(row)
-    return replace(problem, origin=problem.origin or origin_of(problem.name))
-
-
 def _from_humaneval(row: Json) -> Problem:
     # The data set's test only defines check(); without the call every candidate would pass.
     tests = f"{row['test']}\n\ncheck({row['entry_point']})\n"
@@ -130,7 +125,6 @@ def _problem(
         prompt=prompt,
         tests=tests,
         stop_tokens=tuple(stops),
-        origin=origin_of(name),
         extra={field: value for field, value in row.items() if field not in known},
     )
 
@@ -146,7 +140,7 @@ def _multiple(language: str, benchmark: str) -> Suite:
     name = f"multiple-{language}" if benchmark == "humaneval" else f"multiple-mbpp-{language}"
     revision = _MULTIPLE_PYTHON_REVISION if language == "py" else _MULTIPLE_REVISION
     hub = HubSource("nuprl/MultiPL-E", f"{benchmark}-{language}", revision)
-    return Suite(name, f"multipl_e/{benchmark}-{language}", _from_multiple, hub=hub)
+    return Suite(name, f"multipl_e/{benchmark}-{language}", problem_from_json, hub=hub)
 
 
 @functools.cache
@@ -186,10 +180,10 @@ def load_suite(name: str, data_dir: Path | str | None = None) -> list[Problem]:
     Raises:
         BadInput: unknown name, or the suite is neither in the folder nor on the hub.
     """
-    if name.endswith((".jsonl", ".jsonl.gz")) or Path(name).is_file():
-        return [_with_origin(problem) for problem in read_problems(name)]
     if name not in suites():
-        raise unknown_name("suite", name, suites())
+        if not name.endswith((".jsonl", ".jsonl.gz")) and not Path(name).is_file():
+            raise unknown_name("suite", name, suites())
+        return [_with_origin(problem) for problem in read_problems(name)]
     suite = suites()[name]
     folder = data_dir or os.environ.get("RR_DATA_DIR")
     file, tried = _find_file(suite, Path(folder) if folder else None)
@@ -197,7 +191,7 @@ def load_suite(name: str, data_dir: Path | str | None = None) -> list[Problem]:
         rows: Iterable[tuple[str, Any]] = ((f"{file}:{line}", row) for line, row in read_rows(file))
     else:
         rows = _read_hub(suite, tried)
-    problems = list(_convert(suite, rows))
+    problems = [_with_origin(problem) for problem in _convert(suite, rows)]
     if not problems:
         raise BadInput(f"suite {name!r}: {file or suite.hub} has no problems")
     return problems
@@ -233,7 +227,7 @@ def _find_file(suite: Suite, folder: Path | None) -> tuple[Path | None, str]:
     if suite.bundled:
         return Path(str(files("rr_harness") / "data" / f"{Path(suite.file).name}.jsonl.gz")), ""
     if folder is None:
-        return None, "no data folder is set (RR_DATA_DIR or --data-dir)"
+        return None, "no data folder is set (RR_DATA_DIR)"
     return None, f"{folder} has no {suite.file}.jsonl or .jsonl.gz"
 
 

@@ -43,6 +43,7 @@ GOOD = '{"name": "a", "language": "py", "prompt": "", "tests": "", "candidates":
         (GOOD + "[]\n", r":2: expected a JSON object, got list"),
         (GOOD + GOOD, r":2: field 'name': 'a' \(py\) is already on line 1"),
         ('{"name": NaN}\n', r":1: .*NaN is not JSON"),
+        ('{"name": 1e999}\n', r":1: .*1e999 is too large for a number"),
         ("[" * 100_000, r":1: expected one JSON object a line"),
         ("", r"is empty, expected one pool a line"),
         ("\n\n", r"is empty"),
@@ -112,6 +113,32 @@ def test_a_crash_in_the_first_line_starts_over(tmp_path):
         journal.append({"name": "a"})
     with Journal(tmp_path / "out.jsonl", {"seed": 1}) as journal:
         assert journal.entries == [{"name": "a"}]
+
+
+def test_a_run_that_finished_nothing_does_not_block_another(tmp_path):
+    with Journal(tmp_path / "out.jsonl", {"seed": 1}):
+        pass
+    with Journal(tmp_path / "out.jsonl", {"seed": 2}) as journal:
+        assert journal.entries == []
+
+
+def test_a_damaged_journal_is_reported(tmp_path):
+    with Journal(tmp_path / "out.jsonl", {"seed": 1}) as journal:
+        journal.append({"name": "a"})
+    with (tmp_path / "out.jsonl.partial").open("ab") as stream:
+        stream.write(b"\xff\n")
+    with pytest.raises(BadInput, match=r"out.jsonl.partial:3: expected one JSON object a line"):
+        Journal(tmp_path / "out.jsonl", {"seed": 1})
+
+
+def test_a_write_that_fails_leaves_nothing(tmp_path):
+    def pools():
+        yield POOLS[0]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_pools(tmp_path / "out.jsonl", pools())
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("finished", [False, True])

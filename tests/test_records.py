@@ -88,6 +88,14 @@ def test_a_pool_is_its_json_form(problem, drawn):
             r"candidates\[0\].verdict': expected one of OK, Exception, SyntaxError, Timeout",
         ),
         (
+            {"candidates": [{"completion": "", "logprob": 10**400}]},
+            r"candidates\[0\].logprob': expected a number",
+        ),
+        (
+            {"candidates": [{"completion": "", "verdict": "OK", "passed": False}]},
+            r"candidates\[0\].passed': expected true beside verdict 'OK', got false",
+        ),
+        (
             {"candidates": [{"completion": "", "passed": 1}]},
             r"candidates\[0\].passed': expected true, false or null, got 1",
         ),
@@ -138,6 +146,11 @@ def test_a_program_is_prompt_completion_newline_tests():
     assert program_text(problem, Candidate("    pass")) == "def f():\n    pass\nf()"
     whole = Candidate("def f(): pass", form="program")
     assert program_text(problem, whole) == "import os\ndef f(): pass\nf()"
+
+
+def test_a_verdict_says_whether_it_passed():
+    row = {**ROW, "candidates": [{"completion": "", "verdict": v} for v in ("OK", "Timeout")]}
+    assert [c.passed for c in pool_from_json(row).candidates] == [True, False]
 
 
 def test_not_run_is_not_failed():

@@ -41,6 +41,11 @@ def test_two_scorers_must_be_told_apart():
         scores("reranker", Candidate("x", scores={"m": 1, "w": 2}))
 
 
+def test_a_scorer_with_the_name_of_a_rule_can_be_named():
+    drawn = [Candidate("x", scores={"reranker": 1.0, "w": 2.0})]
+    assert scores("reranker", *drawn, scorers=["reranker", "w"]) == [1.0]
+
+
 def test_an_unknown_rule_is_an_error_with_the_nearest():
     with pytest.raises(BadInput, match="unknown rule 'logprop'; did you mean 'logprob'"):
         find_rule("logprop")

@@ -31,6 +31,12 @@ def test_the_local_file_comes_before_the_hub(tmp_path, monkeypatch):
     assert [problem.name for problem in load_suite("multiple-py")] == ["x"]
 
 
+def test_a_file_of_the_same_name_does_not_hide_a_suite(tmp_path, monkeypatch):
+    (tmp_path / "mbpp").write_text("")
+    monkeypatch.chdir(tmp_path)
+    assert len(load_suite("mbpp")) == 500
+
+
 def test_a_path_is_a_suite(tmp_path):
     (tmp_path / "mine.jsonl").write_text(json.dumps({**ROW, "name": "HumanEval_3_x"}) + "\n")
     assert load_suite(str(tmp_path / "mine.jsonl"))[0].origin == "HumanEval/3"

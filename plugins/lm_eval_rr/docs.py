@@ -10,7 +10,7 @@ from rr_harness.records import Json, Problem, problem_from_json, problem_to_json
 
 _COLUMNS = ("name", "language", "prompt", "tests")
 MARK = "rr_problem"
-STOCK = "text"  # the language of a prompt of somebody else's task
+STOCK = "(prompt)"  # the language of a request of somebody else's task
 
 
 def to_doc(problem: Problem, task: str) -> Json:

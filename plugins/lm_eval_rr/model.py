@@ -52,18 +52,24 @@ def fail_cleanly(function: Callable[P, R]) -> Callable[P, R]:
     return wrapped
 
 
-def resolve_rule(select: str | None, pools: Sequence[Pool]) -> str:
+def resolve_rule(select: str | None, pools: Sequence[Pool], scorer: str | None) -> str:
     """Return the rule to submit by: the one asked for, else the best one the pools allow.
 
     That is the reranker if there are scores, else the mean log-probability, else the majority.
 
+    Args:
+        select: the rule asked for, if any.
+        pools: scored pools.
+        scorer: name of the reranker's scores, if there is a reranker.
+
     Raises:
         BadInput: the rule asked for is unknown, cheats, or does not apply to these pools.
     """
+    if scorer is not None and select in (None, "reranker"):
+        return scorer
     scorers = sorted({name for pool in pools for c in pool.candidates for name in c.scores})
-    if select == "oracle":
-        raise BadInput("select='oracle': the oracle sees the verdicts and cannot submit")
     if select is not None:
+        check_rule(select, scorers)
         rule = find_rule(select, scorers)
         if missing := [pool.problem.name for pool in pools if rule(pool) is None]:
             raise BadInput(
@@ -77,6 +83,13 @@ def resolve_rule(select: str | None, pools: Sequence[Pool]) -> str:
         if all(find_rule(name)(pool) is not None for pool in pools):
             return name
     return "majority"
+
+
+def check_rule(select: str, scorers: Sequence[str]) -> None:
+    """Refuse a rule that nobody knows or that cannot submit."""
+    if select == "oracle":
+        raise BadInput("select='oracle': the oracle sees the verdicts and cannot submit")
+    find_rule(select, scorers)
 
 
 def load_reranker(name: str, settings: Mapping[str, Any]) -> Any:
@@ -154,6 +167,7 @@ class RewardRanker(LM):  # type: ignore[misc]
             device: for example ``cuda:0`` or ``cpu``; default: a GPU if there is one.
         """
         super().__init__()
+        self._name = generator
         self._replay = replay = backend == "replay"
         self.sampling = Sampling(
             n=n if n is not None or replay else 10,
@@ -171,8 +185,11 @@ class RewardRanker(LM):  # type: ignore[misc]
         self._chat_generator: Any = None
         self.reranker = load_reranker(reranker, settings) if reranker else None
         self.select = select
-        if select is not None and reranker is None and not replay:
-            find_rule(select)  # a wrong name fails now, not after an hour of generation
+        if select is not None and not replay:  # fail now, not after an hour of generation
+            if select == "reranker" and self.reranker is None:
+                raise BadInput("select='reranker': no reranker is given; add reranker=PATH")
+            check_rule(select, [self.reranker.name] if self.reranker else [])
+        self._warned: set[str] = set()
         self._rules: set[str] = set()
 
     @classmethod
@@ -209,14 +226,14 @@ class RewardRanker(LM):  # type: ignore[misc]
     # --- lm_eval's requests -----------------------------------------------------------------
 
     @fail_cleanly
-    def generate_until(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[Response]:
-        """Return one chosen completion per request, in order."""
+    def generate_until(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[str]:
+        """Return one chosen completion per request, in order; a ``Response`` for our own tasks."""
         problems = [self._problem(request) for request in requests]
         distinct = list({problem.key: problem for problem in problems}.values())
         pools = self._candidates(distinct, disable_tqdm)
         if self.reranker is not None:
             pools = self.reranker.score_pools(pools)
-        rule_name = resolve_rule(self.select, pools)
+        rule_name = resolve_rule(self.select, pools, self.reranker and self.reranker.name)
         self._rules.add(rule_name)
         logger.info("rewardranker submits by the rule %r", rule_name)
         chosen = {pool.problem.key: _choose(pool, rule_name) for pool in pools}
@@ -224,12 +241,38 @@ class RewardRanker(LM):  # type: ignore[misc]
 
     def _problem(self, request: Any) -> Problem:
         context, settings = request.args
+        self._warn_of_ignored(settings)
         problem = to_problem(request.doc)
         if problem is not None:
             return problem
         until = settings.get("until") or []
         return stock_problem(
             request.doc_id, request.task_name, context, [until] if isinstance(until, str) else until
+        )
+
+    def _warn_of_ignored(self, settings: Mapping[str, Any]) -> None:
+        """Say once that sampling is set by the model arguments, not by task or ``--gen_kwargs``."""
+        ours = self.sampling
+        used: dict[str, set[object]] = {
+            "temperature": {ours.temperature},
+            "top_p": {ours.top_p},
+            "max_gen_toks": {ours.max_new_tokens, 256, 512},  # lm_eval's default, our tasks' value
+        }
+        for name, values in used.items():
+            if name in settings and settings[name] not in values and name not in self._warned:
+                self._warned.add(name)
+                logger.warning(
+                    "%s=%s of the task or --gen_kwargs is not used: rewardranker draws with its "
+                    "own settings; give them in --model_args",
+                    name,
+                    settings[name],
+                )
+
+    def set_cache_hook(self, cache_hook: Any) -> None:
+        """Refuse lm_eval's ``--use_cache``: its key has no n, reranker or seed."""
+        raise SystemExit(
+            "Error: --use_cache gives stale answers when n, reranker or seed change; leave it off: "
+            f"drawn candidates are kept in {candidate_store()} and used again"
         )
 
     def _candidates(self, problems: Sequence[Problem], quiet: bool) -> list[Pool]:
@@ -244,6 +287,8 @@ class RewardRanker(LM):  # type: ignore[misc]
             if group:
                 drawn = self._draw(generator, group, quiet)
                 pools.update((pool.problem.key, pool) for pool in drawn)
+        if empty := [p.problem.name for p in pools.values() if not p.candidates]:
+            raise BadInput(f"problem {empty[0]!r} has no candidates in {self._name}; leave it out")
         return [pools[problem.key] for problem in problems]
 
     def _draw(self, generator: Any, problems: Sequence[Problem], quiet: bool) -> list[Pool]:
@@ -260,17 +305,17 @@ class RewardRanker(LM):  # type: ignore[misc]
                 "generator": generator.describe(),
                 "weights": generator.fingerprint(),
                 "sampling": {"n": self.sampling.n, **self.sampling.facts()},
-                "problems": problems_digest(problems),
+                # What a generator sees: a changed test needs no new candidates.
+                "problems": problems_digest(replace(p, tests="", extra={}) for p in problems),
             }
             path = candidate_store() / f"{_digest(config)[:24]}.jsonl"
             with Journal(path, config) as journal:
                 if not journal.complete:
-                    pools = draw(journal)
-                    journal.finish(pools, provenance())
-                    return pools
-            logger.info("candidates drawn before are used again: %s", path)
-            bar.update(len(problems))
-            # Tests may have changed since: only the candidates are taken from the store.
+                    journal.finish(draw(journal), provenance())
+                else:
+                    logger.info("candidates drawn before are used again: %s", path)
+                    bar.update(len(problems))
+            # Only the candidates are taken from the store, the tests may have changed since.
             return [
                 replace(stored, problem=problem)
                 for stored, problem in zip(read_pools(path), problems, strict=True)
@@ -333,11 +378,13 @@ def _reach(bar: Any) -> Callable[[int, int], None]:
     return lambda done, _total: bar.update(done - bar.n)
 
 
-def _choose(pool: Pool, rule_name: str) -> Response:
+def _choose(pool: Pool, rule_name: str) -> str:
     scores = find_rule(rule_name, list(pool.candidates[0].scores))(pool)
     if scores is None:
         raise BadInput(f"select={rule_name!r}: nothing to select by for {pool.problem.name!r}")
-    return Response(pool.candidates[choose(scores)].completion, pool, rule_name)
+    chosen = pool.candidates[choose(scores)].completion
+    # lm_eval's own metrics convert the target to the type of the answer, so theirs is a plain str.
+    return chosen if pool.problem.language == STOCK else Response(chosen, pool, rule_name)
 
 
 def _check_types(arguments: Mapping[str, Any]) -> None:
@@ -347,6 +394,8 @@ def _check_types(arguments: Mapping[str, Any]) -> None:
         **dict.fromkeys(("temperature", "top_p"), (int, float)),
     }
     for name, value in arguments.items():
+        if name not in kinds and value is not None and not isinstance(value, str):
+            raise BadInput(f"model argument {name}={value!r}: expected text")
         if name in kinds and (isinstance(value, bool) or not isinstance(value, kinds[name])):
             wanted = "a whole number" if kinds[name] == (int,) else "a number"
             raise BadInput(f"model argument {name}={value!r}: expected {wanted}")

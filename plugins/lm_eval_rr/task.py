@@ -6,6 +6,7 @@ then reads one executed pool per document and returns every metric, from one gen
 
 from __future__ import annotations
 
+import difflib
 import logging
 import math
 from collections.abc import Mapping, Sequence
@@ -18,11 +19,12 @@ from lm_eval_rr import sidecar
 from lm_eval_rr.docs import to_doc, to_problem
 from lm_eval_rr.model import fail_cleanly, load_reranker, resolve_rule
 from lm_eval_rr.response import Response
+from rr_harness.errors import BadInput
 from rr_harness.execution import Engine, toolchain_versions
 from rr_harness.execution.stage import attach_verdicts, execute_pools, program_of
 from rr_harness.generation.replay import ReplayGenerator
 from rr_harness.metrics import best_of_k, recovered_gap
-from rr_harness.records import Candidate, Pool, Problem, candidate_to_json
+from rr_harness.records import Candidate, Pool, Problem, candidate_to_json, origin_of
 from rr_harness.selection import find_rule
 from rr_harness.suites import load_suite
 
@@ -30,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 # lm_eval hands model arguments and --metadata to the data function alone, the same to all tasks.
 _metadata: dict[str, Any] = {}
+_KEYS = ("reranker", "select", "data_dir")
 
 
 def task_name(suite: str, variant: str = "") -> str:
@@ -50,17 +53,38 @@ def load_problems(suite: str, variant: str = "", **metadata: Any) -> dict[str, D
     """
     _metadata.clear()
     _metadata.update(metadata)
+    if variant == "repeats":
+        _check_metadata()
     if metadata.get("backend") == "replay" and "generator" in metadata:
         problems = _replayed(str(metadata["generator"]), suite)
     else:
         problems = load_suite(suite, metadata.get("data_dir"))
     task = task_name(suite, variant)
+    sidecar.forget(task)
     return {"test": Dataset.from_list([to_doc(problem, task) for problem in problems])}
 
 
 def _replayed(pool: str, suite: str) -> list[Problem]:
+    """Return the stored problems that are of a suite: its language, and its benchmark if known."""
     language = suite.rpartition("-")[2] if suite.startswith("multiple-") else "py"
-    return ReplayGenerator(pool).problems(language)
+    benchmark = "mbpp" if "mbpp" in suite else "HumanEval"
+    problems = [
+        problem
+        for problem in ReplayGenerator(pool).problems(language)
+        if (problem.origin or origin_of(problem.name) or benchmark).startswith(benchmark)
+    ]
+    if not problems:
+        raise BadInput(f"{pool}: has no {benchmark} problems in {language!r}, as {suite} needs")
+    return problems
+
+
+def _check_metadata() -> None:
+    """Fail before the answers are drawn, not after."""
+    for name in _metadata:
+        if name not in _KEYS and (near := difflib.get_close_matches(name, _KEYS, n=1, cutoff=0.8)):
+            logger.warning("--metadata %r is not known here; did you mean %r?", name, near[0])
+    if reranker := _metadata.get("reranker"):
+        load_reranker(str(reranker), _metadata)
 
 
 @fail_cleanly
@@ -84,13 +108,30 @@ def execute_repeats(
 ) -> list[Response]:
     """Execute the n texts that any other model gave, scored by the reranker of ``--metadata``."""
     responses = [_as_response(doc, texts) for doc, texts in zip(docs, resps, strict=True)]
+    if all(isinstance(text, Response) for texts in resps for text in texts):
+        return _executed(responses, docs)  # rewardranker itself: scored already
     pools = [response.pool for response in responses]
+    _warn_of_chat(pools)
+    scorer = None
     if name := _metadata.get("reranker"):
-        pools = load_reranker(str(name), _metadata).score_pools(pools)
-    rule = resolve_rule(_metadata.get("select"), pools)
+        reranker = load_reranker(str(name), _metadata)
+        pools, scorer = reranker.score_pools(pools), reranker.name
+    rule = resolve_rule(_metadata.get("select"), pools, scorer)
     return _executed(
         [Response(r, pool, rule) for r, pool in zip(responses, pools, strict=True)], docs
     )
+
+
+def _warn_of_chat(pools: Sequence[Pool]) -> None:
+    texts = [candidate.completion for pool in pools for candidate in pool.candidates]
+    fenced = sum("```" in text for text in texts)
+    if fenced > len(texts) / 2:
+        logger.warning(
+            "%d of %d answers look like chat: these tasks want completions; for instruct models "
+            "use --model rewardranker --apply_chat_template",
+            fenced,
+            len(texts),
+        )
 
 
 def _as_response(doc: Mapping[str, Any], texts: Sequence[str]) -> Response:

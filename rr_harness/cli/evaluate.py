@@ -15,7 +15,7 @@ from rr_harness.cli.options import json_option, pool_argument
     "--by",
     metavar="RULE,...",
     help="Rules to compare: selector or scorer names.  "
-    "[default: all that the pool has data for, controls included]",
+    "[default: every scorer in the pool, and the controls]",
 )
 @json_option
 def command(pool: Path, by: str | None, json_file: Path | None) -> None:
@@ -31,21 +31,24 @@ def command(pool: Path, by: str | None, json_file: Path | None) -> None:
     from rr_harness.cli.options import write_json
     from rr_harness.errors import BadInput
     from rr_harness.metrics import summarise
-    from rr_harness.pools import file_digest, read_pools
+    from rr_harness.pools import file_digest, how_made, read_pools
     from rr_harness.provenance import provenance
     from rr_harness.reporting.terminal import print_summary
     from rr_harness.selection import default_rules, find_rule
 
+    if json_file is not None and json_file.exists() and json_file.samefile(pool):
+        raise BadInput(f"--json {json_file}: is the pool itself; choose another file")
     scorers, executed = _survey(pool)
     if not executed:
         raise BadInput(f"{pool}: has no verdicts; run 'rr-harness execute' on it first")
-    names = [name.strip() for name in by.split(",")] if by else default_rules(scorers)
+    named = [name.strip() for name in (by or "").split(",") if name.strip()]
+    names = named or default_rules(scorers)
     summary = summarise(read_pools(pool), {name: find_rule(name, scorers) for name in names})
-    if json_file is not None:
-        result = {**summary.to_json(), "pool": file_digest(pool), "provenance": provenance()}
-        write_json(json_file, result)
     if json_file is None or str(json_file) != "-":
         print_summary(summary)
+    if json_file is not None:
+        made = {"pool": file_digest(pool), "pool_made_by": how_made(pool)}
+        write_json(json_file, {**summary.to_json(), **made, "provenance": provenance()})
 
 
 def _survey(pool: Path) -> tuple[list[str], bool]:

@@ -51,7 +51,13 @@ def command(pool: Path, workers: int | None, timeout: float | None, output: Path
     from rr_harness.records import Verdict
 
     programs = {program_of(p.problem, c).key for p in read_pools(pool) for c in p.candidates}
-    config = {"stage": "execute", "input": file_digest(pool), "timeout": timeout}
+    toolchains = toolchain_versions(item.problem.language for item in read_pools(pool))
+    config = {
+        "stage": "execute",
+        "input": file_digest(pool),
+        "timeout": timeout,
+        "toolchains": toolchains,
+    }
     with Journal(output, config) as journal:
         if journal.complete:
             click.echo(f"{output}: complete already, nothing to do", err=True)
@@ -63,9 +69,8 @@ def command(pool: Path, workers: int | None, timeout: float | None, output: Path
         ):
             bar.advance(len(known))
             verdicts = execute_pools(read_pools(pool), engine, known, _keep(journal, bar))
-        toolchains = toolchain_versions(item.problem.language for item in read_pools(pool))
         executed = attach_verdicts(read_pools(pool), verdicts)
-        journal.finish(executed, {**provenance(), "toolchains": toolchains})
+        journal.finish(executed, provenance())
     counts = Counter(map(str, verdicts.values()))
     shown = ", ".join(f"{name} {count}" for name, count in counts.most_common())
     click.echo(f"{output}: {len(verdicts)} distinct programs: {shown}", err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 
 import click
 
@@ -22,12 +23,11 @@ def command(arguments: tuple[str, ...]) -> None:
     """
     from rr_harness.errors import MissingExtra
 
-    try:
-        import lm_eval.models
-        import lm_eval.tasks  # noqa: F401
-        from lm_eval.__main__ import cli_evaluate
-    except ImportError:
-        raise MissingExtra("rr-harness lm-eval", "lm-eval") from None
+    if find_spec("lm_eval") is None:
+        raise MissingExtra("rr-harness lm-eval", "lm-eval")
+    import lm_eval.models
+    import lm_eval.tasks  # noqa: F401
+    from lm_eval.__main__ import cli_evaluate
     from lm_eval_rr.registration import register_model, register_tasks
 
     register_model()

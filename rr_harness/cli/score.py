@@ -23,12 +23,21 @@ from rr_harness.cli.options import (
     metavar="MODEL",
     help="Folder or hub name of a sequence classifier with one label; NAME:MODEL for a plugin's.",
 )
+@click.option(
+    "--name", metavar="NAME", help="Name of the scores.  [default: the last part of MODEL]"
+)
 @batch_size_option
 @dtype_option
 @device_option
 @output_option
 def command(
-    pool: Path, reranker: str, batch_size: int, dtype: str, device: str | None, output: Path
+    pool: Path,
+    reranker: str,
+    name: str | None,
+    batch_size: int,
+    dtype: str,
+    device: str | None,
+    output: Path,
 ) -> None:
     """Score every candidate of POOL with a reranker; scores of other rerankers stay.
 
@@ -36,6 +45,7 @@ def command(
     rr-harness score pool.jsonl --reranker ./reranker --output scored.jsonl
     """
     from rr_harness.cli.progress import progress
+    from rr_harness.errors import BadInput
     from rr_harness.pools import Journal, file_digest, read_pools
     from rr_harness.provenance import provenance
     from rr_harness.reranking import open_reranker
@@ -43,6 +53,9 @@ def command(
 
     pools = list(read_pools(pool))
     model = open_reranker(reranker, device=device, dtype=dtype, batch_size=batch_size)
+    model.name = name or model.name
+    if any(model.name in c.scores for item in pools for c in item.candidates):
+        raise BadInput(f"{pool}: has scores named {model.name!r} already; give another --name")
     config = {
         "stage": "score",
         "input": file_digest(pool),

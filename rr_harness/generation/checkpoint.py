@@ -126,7 +126,9 @@ class Checkpoint:
         """
         ids: list[int] = self.tokenizer(text, add_special_tokens=False).input_ids
         bos = self.tokenizer.bos_token_id
-        if start and bos is not None and self.tokenizer("").input_ids[:1] == [bos]:
+        # A chat template may have written BOS into the text already.
+        has_bos = bos is None or ids[:1] == [bos]
+        if start and not has_bos and self.tokenizer("").input_ids[:1] == [bos]:
             return [bos, *ids]
         return ids
 

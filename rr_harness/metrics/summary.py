@@ -13,6 +13,7 @@ from rr_harness.records import Pool
 from rr_harness.selection import Rule
 
 KS = (1, 10, 100)
+_Z = 1.959964  # 97.5 % quantile of the normal distribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +94,9 @@ class _Column:
 
 
 def clustered_interval(
-    values: Sequence[float], clusters: Sequence[str], z: float = 1.959964
+    values: Sequence[float], clusters: Sequence[str]
 ) -> tuple[float, float] | None:
-    """Return the normal interval of a mean whose items come in clusters, cut to [0, 1].
+    """Return the 95 % normal interval of a mean whose items come in clusters, cut to [0, 1].
 
     Standard error as in Miller 2024, arXiv 2411.00640, section 2.2: items of one cluster (one
     problem in several languages) are not independent.
@@ -103,7 +104,6 @@ def clustered_interval(
     Args:
         values: one number per item, within [0, 1]; shape [items].
         clusters: the cluster of each item; shape [items].
-        z: quantile of the normal distribution.
 
     Returns:
         (low, high), or None for fewer than two clusters.
@@ -117,7 +117,7 @@ def clustered_interval(
     error = math.sqrt(math.fsum(total * total for total in sums.values())) / len(values)
     # g / (g - 1): without it the interval of few clusters is too narrow.
     error *= math.sqrt(len(sums) / (len(sums) - 1))
-    return max(0.0, mean - z * error), min(1.0, mean + z * error)
+    return max(0.0, mean - _Z * error), min(1.0, mean + _Z * error)
 
 
 def summarise(pools: Iterable[Pool], rules: Mapping[str, Rule]) -> Summary:

@@ -56,5 +56,5 @@ def _cells(rule: RuleSummary) -> tuple[str, str, str]:
     if rule.best_of_n is None:
         return "n/a", "", ""
     interval = f"{rule.interval[0]:.3f} to {rule.interval[1]:.3f}" if rule.interval else "n/a"
-    gap = "n/a" if rule.recovered_gap is None else f"{rule.recovered_gap:+.3f}"
+    gap = "n/a" if rule.recovered_gap is None else f"{round(rule.recovered_gap, 3) + 0.0:+.3f}"
     return f"{rule.best_of_n:.3f}", interval, gap

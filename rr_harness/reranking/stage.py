@@ -14,12 +14,13 @@ POOLS_PER_CALL = 64
 
 
 class Reranker(Protocol):
-    """Anything that scores the candidates of a problem; higher is better."""
+    """Anything that scores the candidates of a problem; higher is better.
 
-    @property
-    def name(self) -> str:
-        """The name its scores are stored under."""
-        ...
+    Attributes:
+        name: the name its scores are stored under.
+    """
+
+    name: str
 
     def fingerprint(self) -> str:
         """Return the identity of what is behind the name."""

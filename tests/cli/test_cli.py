@@ -68,7 +68,7 @@ def test_execute_finds_the_verdicts_of_the_data_and_evaluate_prints_them(fixture
     found = {p.problem.key: [c.passed for c in p.candidates] for p in read_pools(output)}
     assert found == known
     run = json.loads((tmp_path / "executed.jsonl.run.json").read_text())
-    assert run["toolchains"]["py"].startswith("3.") or "Python" in run["toolchains"]["py"]
+    assert run["config"]["toolchains"]["py"].startswith("Python 3")
     result = tmp_path / "result.json"
     table, _ = rr("evaluate", output, "--json", result)
     assert "20 problems, n = 20" in table and "majority" in table
@@ -170,6 +170,8 @@ def test_ctrl_c_says_what_is_kept(fixture_pool, tmp_path):
             ["generate", "--suite", "mbp", "--generator", "x", "--output", "y"],
             "unknown suite 'mbp'; did you mean 'mbpp'",
         ),
+        (["evaluate", "done.jsonl", "--json", "done.jsonl"], "is the pool itself"),
+        (["evaluate", "done.jsonl", "--json", "."], "is a folder"),
         (["frobnicate"], "No such command 'frobnicate'"),
     ],
 )

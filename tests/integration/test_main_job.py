@@ -10,6 +10,7 @@ import time
 import pytest
 
 from rr_harness.pools import read_pools
+from rr_harness.records import pool_to_json
 from rr_harness.suites import load_suite
 
 pytest.importorskip("transformers")
@@ -177,6 +178,60 @@ def test_the_host_gives_the_candidates_of_the_command_line(host, models, argumen
 
 
 @pytest.mark.host_lm_eval
+def test_a_task_of_somebody_else_gets_the_chosen_text(host, arguments, tmp_path):
+    (tmp_path / "data.jsonl").write_text('{"q": "def f():", "a": "x"}\n' * 2)
+    stock = {
+        "task": "stock",
+        "dataset_path": "json",
+        "dataset_kwargs": {"data_files": {"test": str(tmp_path / "data.jsonl")}},
+        "test_split": "test",
+        "output_type": "generate_until",
+        "doc_to_text": "{{q}}",
+        "doc_to_target": "{{a}}",
+        "generation_kwargs": {"until": ["\n"]},
+        "metric_list": [{"metric": "exact_match", "aggregation": "mean", "higher_is_better": True}],
+    }
+    results = host("rewardranker", arguments, stock, limit=2)
+    assert results["results"]["stock"]["exact_match,none"] == 0.0
+
+
+@pytest.mark.host_lm_eval
+def test_a_named_reranker_is_used_beside_stored_scores(host, models, fixture_pool, tmp_path):
+    rows = [pool_to_json(pool) for pool in read_pools(fixture_pool)]
+    for row in rows:
+        for candidate in row["candidates"]:
+            candidate["scores"] = {"yesterday": 1.0}
+    (tmp_path / "pool.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    replay = {"backend": "replay", "generator": str(tmp_path / "pool.jsonl"), "n": 3}
+    results = host(
+        "rewardranker", {**replay, "reranker": str(models / "reranker")}, "multiple_py_bon", limit=2
+    )
+    assert results["config"]["rr_harness"]["select"] == ["reranker"]
+    (sample, *_) = results["samples"]["multiple_py_bon"]
+    best = max(sample["candidates"], key=lambda c: c["scores"]["reranker"])["completion"]
+    assert sample["filtered_resps"] == [best]
+
+
+@pytest.mark.host_lm_eval
+def test_stored_humaneval_problems_are_not_reported_as_mbpp(host, fixture_pool, capsys):
+    with pytest.raises(SystemExit):
+        host("rewardranker", {"backend": "replay", "generator": str(fixture_pool)}, "mbpp_bon")
+    assert "has no mbpp problems in 'py', as mbpp needs" in capsys.readouterr().err
+
+
+@pytest.mark.host_lm_eval
+def test_the_hosts_own_cache_is_refused(host, arguments, tmp_path, monkeypatch):
+    import functools
+
+    import lm_eval
+
+    cached = functools.partial(lm_eval.simple_evaluate, use_cache=str(tmp_path / "cache"))
+    monkeypatch.setattr(lm_eval, "simple_evaluate", cached)
+    with pytest.raises(SystemExit, match="--use_cache gives stale answers"):
+        host("rewardranker", arguments, "mbpp_bon", limit=1)
+
+
+@pytest.mark.host_lm_eval
 def test_candidates_drawn_once_are_used_again(host, arguments, monkeypatch):
     first = host("rewardranker", arguments, "mbpp_bon")
     from rr_harness.generation.huggingface import HuggingFaceGenerator
@@ -259,6 +314,8 @@ def test_a_language_without_a_driver_reports_no_toolchain_not_zero(host, argumen
         ({"backend": "vlm"}, "unknown generator 'vlm'"),
         ({"select": "best"}, "unknown rule 'best'"),
         ({"select": "oracle"}, "the oracle sees the verdicts"),
+        ({"reranker": None, "select": "reranker"}, "no reranker is given"),
+        ({"generator": 7}, "model argument generator=7: expected text"),
     ],
 )
 def test_mistakes_end_with_one_line_and_exit_code_2(host, arguments, change, message, capsys):

@@ -62,10 +62,10 @@ def test_a_missing_logprob_makes_the_rule_not_applicable():
 
 def test_interval_of_single_item_clusters_is_the_usual_one():
     values = [0.0, 1.0, 1.0, 0.0, 1.0]
-    low, high = clustered_interval(values, list("abcde"), z=1.0)
+    low, high = clustered_interval(values, list("abcde"))
     mean = 0.6
-    error = sqrt(sum((v - mean) ** 2 for v in values) / 4 / 5)
-    assert isclose(low, mean - error) and isclose(high, mean + error)
+    error = 1.959964 * sqrt(sum((v - mean) ** 2 for v in values) / 4 / 5)
+    assert isclose(low, mean - error) and isclose(high, min(1.0, mean + error))
 
 
 def test_copies_of_a_problem_add_no_certainty():
