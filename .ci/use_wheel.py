@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 MODELS, OUT = Path(sys.argv[1]), Path(sys.argv[2])
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "problems"
 TINY = f"generator={MODELS}/generator,reranker={MODELS}/reranker,n=3,max_new_tokens=16,seed=7"
 REPLAY = "backend=replay,generator=humaneval_py_20x20"
 LM_EVAL, LAUNCHER = ["lm_eval"], ["rr-harness", "lm-eval"]
@@ -44,7 +45,7 @@ def evaluate(
          "--output_path", str(out), "--confirm_run_unsafe_code", *more],
         **environment,
     )  # fmt: skip
-    print(printed[printed.index("|") :], flush=True)
+    print(*(line for line in printed.splitlines() if line.startswith("|")), sep="\n", flush=True)
     (results,) = out.glob("*/results_*.json")
     (pool,) = out.glob(f"*/pool_{task}_*.jsonl")
     (samples,) = out.glob(f"*/samples_{task}_*.jsonl")
@@ -82,6 +83,16 @@ run(
     [*LM_EVAL, "--model", "rewardranker", "--model_args", TINY, "--tasks", "mbpp_bon"],
     expect=1, RR_NO_AUTOREGISTER="1",
 )  # fmt: skip
+
+if DATA.is_dir():
+    printed = run(
+        [*LM_EVAL, "--model", "rewardranker", "--model_args", TINY, "--tasks",
+         "multiple_bon_paper", "--limit", "1", "--confirm_run_unsafe_code"],
+        RR_DATA_DIR=str(DATA),
+    )  # fmt: skip
+    print(*(line for line in printed.splitlines() if line.startswith("|")), sep="\n", flush=True)
+    assert "|multiple_bon_paper" in printed
+    assert all(f" - multiple_{name}_bon" in printed for name in ("cpp", "java", "php", "sh"))
 
 reranker = json.dumps({"reranker": f"{MODELS}/reranker"})
 stock = evaluate(
