@@ -32,8 +32,10 @@ check: $(VENV)/installed  ## format, lint, types
 
 bench: $(VENV)/installed  ## the measurements that README and docs quote
 	.ci/system-packages toolchains
-	$(BIN)/python -m benchmarks.verdicts
 	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.generation
+	$(BIN)/python -m benchmarks.verdicts
+	$(BIN)/python -m benchmarks.canonical
 
 lock:  ## write requirements.lock anew from pyproject.toml, in a clean environment
 	.ci/lock $(PYTHON)

@@ -11,118 +11,37 @@ import inspect
 import json
 import logging
 import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from lm_eval.api.model import LM
 from tqdm import tqdm
 
 from lm_eval_rr import sidecar
+from lm_eval_rr.arguments import (
+    check_arguments,
+    check_rule,
+    fail_cleanly,
+    load_reranker,
+    resolve_rule,
+    run_name,
+    usable_device,
+)
 from lm_eval_rr.docs import STOCK, stock_problem, to_problem
 from lm_eval_rr.response import Response
-from rr_harness.errors import BadInput, RRHarnessError, unknown_name
+from rr_harness.errors import BadInput
 from rr_harness.generation.base import Sampling
 from rr_harness.generation.stage import generate_pools
 from rr_harness.pools import Journal, problems_digest, read_pools
 from rr_harness.provenance import provenance
 from rr_harness.records import Pool, Problem
 from rr_harness.registry import load
-from rr_harness.reranking import open_reranker
+from rr_harness.reranking import score_pools
 from rr_harness.selection import choose, find_rule
 
 logger = logging.getLogger(__name__)
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def fail_cleanly(function: Callable[P, R]) -> Callable[P, R]:
-    """Turn our errors into one line and an exit code: lm_eval would show a traceback."""
-
-    @functools.wraps(function)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return function(*args, **kwargs)
-        except RRHarnessError as error:
-            print(f"Error: {error}", file=sys.stderr)
-            raise SystemExit(error.exit_code) from error
-
-    return wrapped
-
-
-def resolve_rule(select: str | None, pools: Sequence[Pool], scorer: str | None) -> str:
-    """Return the rule to submit by: the one asked for, else the best one the pools allow.
-
-    That is the reranker if there are scores, else the mean log-probability, else the majority.
-
-    Args:
-        select: the rule asked for, if any.
-        pools: scored pools.
-        scorer: name of the reranker's scores, if there is a reranker.
-
-    Raises:
-        BadInput: the rule asked for is unknown, cheats, or does not apply to these pools.
-    """
-    if scorer is not None and select in (None, "reranker"):
-        return scorer
-    scorers = sorted({name for pool in pools for c in pool.candidates for name in c.scores})
-    if select is not None:
-        check_rule(select, scorers)
-        rule = find_rule(select, scorers)
-        if missing := [pool.problem.name for pool in pools if rule(pool) is None]:
-            raise BadInput(
-                f"select={select!r}: problem {missing[0]!r} has nothing to select by; "
-                "give a reranker, or choose another rule"
-            )
-        return select
-    for name in ("reranker", "logprob"):
-        if name == "reranker" and len(scorers) != 1:
-            continue
-        if all(find_rule(name)(pool) is not None for pool in pools):
-            return name
-    return "majority"
-
-
-def check_rule(select: str, scorers: Sequence[str]) -> None:
-    """Refuse a rule that nobody knows or that cannot submit."""
-    if select == "oracle":
-        raise BadInput("select='oracle': the oracle sees the verdicts and cannot submit")
-    find_rule(select, scorers)
-
-
-def load_reranker(name: str, settings: Mapping[str, Any]) -> Any:
-    """Open a reranker with the device, dtype and batch size of model arguments or metadata."""
-    batch_size = settings.get("batch_size")
-    return open_reranker(
-        name,
-        device=usable_device(settings.get("device")),
-        dtype=str(settings.get("dtype") or "auto"),
-        batch_size=batch_size if isinstance(batch_size, int) and batch_size > 0 else 16,
-    )
-
-
-def usable_device(device: object) -> str | None:
-    """Return the device, or None (choose one) for lm_eval's default ``cuda:0`` without CUDA."""
-    if device is None:
-        return None
-    import torch
-
-    if str(device).startswith("cuda") and not torch.cuda.is_available():
-        return None
-    return str(device)
-
-
-def _check_keys(arguments: Mapping[str, Any]) -> None:
-    known = set(inspect.signature(RewardRanker.__init__).parameters) - {"self"}
-    for name in arguments:
-        if name not in known:
-            raise unknown_name("model argument", name, known)
-    if not arguments.get("generator"):
-        raise BadInput(
-            "model argument 'generator' is missing: a model, or a pool with backend=replay"
-        )
 
 
 class RewardRanker(LM):  # type: ignore[misc]
@@ -199,7 +118,6 @@ class RewardRanker(LM):  # type: ignore[misc]
     ) -> RewardRanker:
         """Build from ``--model_args`` and lm_eval's own ``--batch_size`` and ``--device``."""
         arguments = {name: value for name, value in arg_dict.items() if name != "model"}
-        _check_keys(arguments)
         host = additional_config or {}
         batch_size = host.get("batch_size")
         if isinstance(batch_size, str) and batch_size.isdigit():
@@ -208,10 +126,11 @@ class RewardRanker(LM):  # type: ignore[misc]
             arguments.setdefault("batch_size", batch_size)
         if host.get("device") is not None:
             arguments.setdefault("device", host["device"])
-        _check_types(arguments)
+        known = set(inspect.signature(cls.__init__).parameters) - {"self"}
+        check_arguments(arguments, known)
         model = cls(**arguments)
         # lm_eval names its output folder after this key of its own dictionary, else at random.
-        arg_dict["model"] = _run_name(arguments)
+        arg_dict["model"] = run_name(arguments)
         return model
 
     @classmethod
@@ -232,8 +151,10 @@ class RewardRanker(LM):  # type: ignore[misc]
         distinct = list({problem.key: problem for problem in problems}.values())
         pools = self._candidates(distinct, disable_tqdm)
         if self.reranker is not None:
-            pools = self.reranker.score_pools(pools)
-        rule_name = resolve_rule(self.select, pools, self.reranker and self.reranker.name)
+            with tqdm(total=len(pools), desc="Scoring candidates", disable=disable_tqdm) as bar:
+                pools = score_pools(self.reranker, pools, on_progress=_reach(bar))
+        scorer = self.reranker.name if self.reranker is not None else None
+        rule_name = resolve_rule(self.select, pools, scorer)
         self._rules.add(rule_name)
         logger.info("rewardranker submits by the rule %r", rule_name)
         chosen = {pool.problem.key: _choose(pool, rule_name) for pool in pools}
@@ -385,30 +306,6 @@ def _choose(pool: Pool, rule_name: str) -> str:
     chosen = pool.candidates[choose(scores)].completion
     # lm_eval's own metrics convert the target to the type of the answer, so theirs is a plain str.
     return chosen if pool.problem.language == STOCK else Response(chosen, pool, rule_name)
-
-
-def _check_types(arguments: Mapping[str, Any]) -> None:
-    """Check what came from a command line, where ``n=ten`` is a string."""
-    kinds: dict[str, tuple[type, ...]] = {
-        **dict.fromkeys(("n", "max_new_tokens", "seed", "batch_size"), (int,)),
-        **dict.fromkeys(("temperature", "top_p"), (int, float)),
-    }
-    for name, value in arguments.items():
-        if name not in kinds and value is not None and not isinstance(value, str):
-            raise BadInput(f"model argument {name}={value!r}: expected text")
-        if name in kinds and (isinstance(value, bool) or not isinstance(value, kinds[name])):
-            wanted = "a whole number" if kinds[name] == (int,) else "a number"
-            raise BadInput(f"model argument {name}={value!r}: expected {wanted}")
-        if name == "batch_size" and value < 1:
-            raise BadInput(f"model argument batch_size={value}: expected at least 1")
-
-
-def _run_name(arguments: Mapping[str, Any]) -> str:
-    """Return ``<generator>+<reranker>-n10`` for lm_eval's output folder."""
-    parts = [arguments["generator"], arguments.get("reranker")]
-    stems = [Path(str(part)).name.split(".jsonl")[0] for part in parts if part]
-    n = arguments.get("n", None if arguments.get("backend") == "replay" else 10)
-    return "+".join(stems) + (f"-n{n}" if n is not None else "")
 
 
 def candidate_store() -> Path:

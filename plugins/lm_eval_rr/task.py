@@ -16,8 +16,8 @@ from datasets import Dataset
 from tqdm import tqdm
 
 from lm_eval_rr import sidecar
+from lm_eval_rr.arguments import fail_cleanly, load_reranker, resolve_rule
 from lm_eval_rr.docs import to_doc, to_problem
-from lm_eval_rr.model import fail_cleanly, load_reranker, resolve_rule
 from lm_eval_rr.response import Response
 from rr_harness.errors import BadInput
 from rr_harness.execution import Engine, toolchain_versions
@@ -208,14 +208,3 @@ def mean_count(items: Sequence[Sequence[Any]]) -> float:
 def total(items: Sequence[int]) -> int:
     """Aggregate the problems that were not run: their number."""
     return sum(items)
-
-
-__all__ = [
-    "execute",
-    "execute_repeats",
-    "load_problems",
-    "mean_count",
-    "mean_recovered_gap",
-    "process_results",
-    "total",
-]
