@@ -63,7 +63,8 @@ def test_a_hostile_program_is_contained(path: Path) -> None:
     with orphans() as left, Engine(1, limits) as engine:
         [(_, outcome)] = engine.run([Program(language.name, path.read_text())])
         assert left() == []
-    assert outcome.seconds < 30  # nothing hangs, however loaded the machine is
+    # The README of the corpus allows one second to kill, and a compiled program has two steps.
+    assert outcome.seconds < 2 * ((limits.seconds or 0) + 1)
     assert outcome.passed is not None, outcome
     assert outcome.verdict in ALLOWED.get(path.name, set(Verdict)), outcome
     assert len(outcome.stdout) <= LIMITS.output_bytes

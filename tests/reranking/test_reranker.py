@@ -36,7 +36,11 @@ ARCHITECTURES = ["llama", "qwen2", "gpt2", "bert"]
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("rerankers")
-    return {name: make_tiny_reranker(root / name, architecture=name) for name in ARCHITECTURES}
+    # The window shapes the random weights; with this one all scores differ by more than 0.001.
+    return {
+        name: make_tiny_reranker(root / name, architecture=name, window=512)
+        for name in ARCHITECTURES
+    }
 
 
 def open_reranker(folder: Path, **options: Any) -> SequenceClassificationReranker:
@@ -60,7 +64,7 @@ def test_scores_are_those_of_naive_passes(models: dict[str, Path], architecture:
     folder = models[architecture]
     scores = open_reranker(folder, batch_size=4).score(PROBLEM, TEXTS)
     assert scores == pytest.approx([naive(folder, PROBLEM.prompt, t) for t in TEXTS], abs=1e-4)
-    assert len({round(score, 5) for score in scores}) == len(TEXTS)
+    assert len({round(score, 3) for score in scores}) == len(TEXTS)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
